@@ -1,6 +1,7 @@
 """File operations that work on local paths and on URLs; the code for URLs is imported when one is used."""
 
 import os
+from collections.abc import Hashable
 from pathlib import Path
 
 from imgconv.batch.urls import AnyPath, Url
@@ -65,3 +66,8 @@ def is_folder(path: AnyPath) -> bool:
 
         return remote.is_folder(path)
     return os.path.isdir(path)
+
+
+def identified(path: AnyPath) -> Hashable:
+    """Return what `Inputs` identifies a file by."""
+    return path.normalised if isinstance(path, Url) else path

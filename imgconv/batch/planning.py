@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from imgconv.batch.destinations import Destination, destination_for
-from imgconv.batch.protection import OutputNames, check_outputs, fold_case, inputs_of
-from imgconv.batch.sources import FileNames, Source
+from imgconv.batch.protection import OutputNames, check_outputs, fold_case
+from imgconv.batch.sources import FileNames, Source, inputs_of
 from imgconv.batch.urls import AnyPath, Url
 from imgconv.errors import UsageError
 from imgconv.images.formats import OUTPUTS

@@ -2,12 +2,13 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from imgconv.atomic import atomic_write
+from imgconv.batch.paths import identified
 from imgconv.batch.sources import RealFolders, Source
 from imgconv.batch.urls import AnyPath, Url
 from imgconv.errors import ImgconvError, UsageError
@@ -16,18 +17,6 @@ from imgconv.inputs import Inputs
 from imgconv.platforms import reachable
 
 SEPARATORS = f"/{os.sep}"
-
-
-def inputs_of(sources: Iterable[Source], others: Iterable[Path] = (), *, reads_stdin: bool = False) -> Inputs:
-    """Return the files of sources, and other files that a command reads."""
-    sources = tuple(sources)
-    files = (identified(source.path) for source in sources if source.path is not None)
-    return Inputs((*files, *others), reads_stdin=reads_stdin or any(source.path is None for source in sources))
-
-
-def identified(path: AnyPath) -> Hashable:
-    """Return what `Inputs` identifies a file by."""
-    return path.normalised if isinstance(path, Url) else path
 
 
 def open_output(path: AnyPath, inputs: Inputs, before_sending: Callable[[], None] | None = None) -> AbstractContextManager[BinaryIO]:

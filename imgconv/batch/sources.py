@@ -1,4 +1,4 @@
-"""Input sources: expand files, folders, patterns, URLs and lists of names into one source per image."""
+"""Input sources: expand files, folders, patterns, URLs and lists of names into one source per image; read the first images of a few."""
 
 import os
 import sys
@@ -9,9 +9,10 @@ from typing import NamedTuple
 from imgconv.batch import paths
 from imgconv.batch.urls import AnyPath, Url, parse_path
 from imgconv.errors import ImageError, UsageError, reason
-from imgconv.images import ANY_SIZE, has_image_extension, read_header
+from imgconv.images import ANY_SIZE, Header, Raster, Request, has_image_extension, open_frames, read_header, read_whole
 from imgconv.images.formats import FORMATS, SIGNATURE_LENGTH, sniff
-from imgconv.images.zarr.store import SUFFIX, is_zarr
+from imgconv.images.zarr.store import SUFFIX, Readable, is_zarr
+from imgconv.inputs import Inputs
 from imgconv.platforms import local_name, reachable
 
 STDIN = "-"
@@ -103,6 +104,45 @@ def only_file(name: str) -> str:
     if len(matches) > 1:
         raise UsageError(f"{name} matches {len(matches)} files; name one of them, such as {matches[0]}")
     return str(matches[0]) if matches else name
+
+
+def inputs_of(sources: Iterable[Source], others: Iterable[Path] = (), *, reads_stdin: bool = False) -> Inputs:
+    """Return the files of sources, and other files that a command reads."""
+    sources = tuple(sources)
+    files = (paths.identified(source.path) for source in sources if source.path is not None)
+    return Inputs((*files, *others), reads_stdin=reads_stdin or any(source.path is None for source in sources))
+
+
+def first_image(name: str, request: Request) -> Raster:
+    """Read the first frame of a path, a URL or `-`. Raises ImageError, which names it, and UsageError if standard output goes to it."""
+    return first_frame(name, request)[0]
+
+
+def first_frame(name: str, request: Request) -> tuple[Raster, int]:
+    """Read the first frame of a path, a URL or `-`, and the number of frames. Raises ImageError, which names it."""
+    path = None if name == STDIN else parse_path(name)
+    Inputs([] if path is None else [paths.identified(path)], reads_stdin=path is None).refuse_stdout()
+    try:
+        file = _contents(path, request.max_pixels)
+        with open_frames(file, request) as opened:
+            return next(iter(opened)), opened.header.frames
+    except OSError as error:
+        text = str(error) if isinstance(error, ImageError) else reason(error)
+        raise ImageError(f"{'standard input' if name == STDIN else name}: {text}") from None
+
+
+def headers(inputs: Sequence[str], request: Request) -> Iterator[tuple[str, Header | ImageError]]:
+    """Yield the name and the header, or the error, of every image in `inputs`; nothing is decoded.
+
+    Raises UsageError if standard output goes to one of them.
+    """
+    sources = list_sources(inputs)
+    inputs_of(sources).refuse_stdout()
+    for source in sources:
+        try:
+            yield str(source), read_header(_contents(source.path, request.max_pixels), request)
+        except ImageError as error:
+            yield str(source), error
 
 
 class RealFolders:
@@ -258,3 +298,11 @@ def _is_regular(entry: "os.DirEntry[str]") -> bool:
         return entry.is_file()
     except OSError:  # a link to itself, or a folder without access
         return False
+
+
+def _contents(path: AnyPath | None, max_pixels: int | None) -> Readable:
+    if path is not None:
+        return paths.path_or_bytes(path, max_pixels)
+    if sys.stdin is None:
+        raise ImageError("it is closed; give a file, or a pipe")
+    return read_whole(sys.stdin.buffer, max_pixels=max_pixels)

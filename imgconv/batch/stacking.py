@@ -13,9 +13,9 @@ import numpy as np
 
 from imgconv.arrays import Array
 from imgconv.batch.destinations import ARRAYS, is_standard_output, standard_output
-from imgconv.batch.paths import path_or_bytes
-from imgconv.batch.protection import identified, inputs_of, open_output
-from imgconv.batch.sources import FileNames, Source
+from imgconv.batch.paths import identified, path_or_bytes
+from imgconv.batch.protection import open_output
+from imgconv.batch.sources import FileNames, Source, inputs_of
 from imgconv.batch.urls import AnyPath, parse_path
 from imgconv.errors import DoesNotFit, ImageError, ImgconvError, UsageError, reason
 from imgconv.images import ANY_SIZE, Frames, Raster, Request, format_for, open_frames, read_stream

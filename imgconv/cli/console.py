@@ -177,7 +177,7 @@ def print_previews(outputs: Sequence[str]) -> None:
     """Show the first frame of each output, as wide as the terminal; do nothing where standard output is not a terminal."""
     if not sys.stdout.isatty():
         return
-    from imgconv.batch.inputs import first_image
+    from imgconv.batch.sources import first_image
     from imgconv.errors import ImageError
     from imgconv.images import ANY_SIZE
     from imgconv.plotting.thumbnails import preview

@@ -53,7 +53,7 @@ def command(source: Input, what: Selection, show: ExplainOptions, how: ReadingOp
     --recipe. The default is the filter of `imgconv edge`. With -k each colour is explained on its own, as `imgconv filter` computes it; add
     --grey for the luma, which `imgconv edge` uses.
     """
-    from imgconv.batch.inputs import first_frame
+    from imgconv.batch.sources import first_frame
     from imgconv.cli.console import print_parts, write_json, write_message
     from imgconv.display.words import counted
     from imgconv.inspection.explanation import explain

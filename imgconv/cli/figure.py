@@ -39,7 +39,7 @@ def command(
     `imgconv edge`.
     """
     from imgconv.atomic import format_of
-    from imgconv.batch.inputs import first_image
+    from imgconv.batch.sources import first_image
     from imgconv.plotting.figures import FORMATS, figure
 
     recipe, _ = what.to_recipe(keep or ()), format_of(output, FORMATS, "-o")
@@ -51,7 +51,7 @@ def command(
 def write_gallery(source: str, registry: "Registry", names: list[str], output: Path, max_pixels: str) -> None:
     """Draw the result of each of the named kernels."""
     from imgconv.atomic import format_of
-    from imgconv.batch.inputs import first_image
+    from imgconv.batch.sources import first_image
     from imgconv.images import Request
     from imgconv.plotting.figures import FORMATS, gallery_figure
 

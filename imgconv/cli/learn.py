@@ -64,7 +64,7 @@ def command(
     mask is for the images BEFORE. The kernel is printed; --name adds it to your kernels, where it takes precedence over a built-in one of
     that name.
     """
-    from imgconv.batch.inputs import first_image
+    from imgconv.batch.sources import first_image
     from imgconv.cli.console import print_parts, write_json
     from imgconv.fitting.learning import opened_pair
 

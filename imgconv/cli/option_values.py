@@ -120,7 +120,7 @@ def check_output(output: Path, images: Iterable[str], option: str = "-o", others
 
     Raises UsageError, which names `option`, if `output` is one of these files.
     """
-    from imgconv.batch.protection import identified
+    from imgconv.batch.paths import identified
     from imgconv.batch.sources import STDIN
     from imgconv.batch.urls import parse_path
     from imgconv.inputs import Inputs

@@ -58,7 +58,7 @@ def command(
 
 def _plans(inputs: Sequence[str], shape: str | None, recipe: "Recipe", request: "Request") -> "Iterator[tuple[str, ImagePlan | str]]":
     """The name of each image, and its plan or the error as text."""
-    from imgconv.batch.inputs import headers
+    from imgconv.batch.sources import headers
     from imgconv.inspection.plans import plan
     from imgconv.process import shape_of
 

@@ -82,7 +82,7 @@ def missing_data_of(what: MissingOptions) -> "MissingData":
 
 def _whole_mask(name: str) -> "Mask":
     """Read a mask that is small, or cannot be read by rows. Raises ImageError for one that is too large."""
-    from imgconv.batch.inputs import first_image
+    from imgconv.batch.sources import first_image
     from imgconv.images import Request
     from imgconv.process.missing import mask_of
 

@@ -140,7 +140,7 @@ def _facts(results: "Results") -> list[tuple[str, str]]:
 def _page_file(name: str, option: str, inputs: Inputs) -> "AnyPath":
     """The file of a page. Raises UsageError for a name that does not end in .html, a folder, or an input."""
     from imgconv.batch import paths
-    from imgconv.batch.protection import identified
+    from imgconv.batch.paths import identified
     from imgconv.batch.urls import parse_path
 
     file = parse_path(name)

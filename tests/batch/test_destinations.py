@@ -5,8 +5,8 @@ from pathlib import Path, PurePath
 import pytest
 
 from imgconv.batch.destinations import Destination, destination_for, refuse_long_names
-from imgconv.batch.protection import OutputNames, check_outputs, inputs_of
-from imgconv.batch.sources import Source
+from imgconv.batch.protection import OutputNames, check_outputs
+from imgconv.batch.sources import Source, inputs_of
 from imgconv.errors import ImageError, UsageError
 from imgconv.inputs import Inputs
 from imgconv.recipe import filter_recipe

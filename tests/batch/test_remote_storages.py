@@ -13,11 +13,10 @@ from fsspec.implementations.local import LocalFileSystem
 from processes import environment
 
 from imgconv.batch import remote
-from imgconv.batch.inputs import first_image
 from imgconv.batch.job import Job
 from imgconv.batch.planning import plan_run
 from imgconv.batch.run import run_sources
-from imgconv.batch.sources import FileNames, list_sources
+from imgconv.batch.sources import FileNames, first_image, list_sources
 from imgconv.batch.urls import parse_path
 from imgconv.errors import ImageError, UsageError
 from imgconv.images import Encoding, Request

@@ -6,8 +6,8 @@ import pytest
 from command import refused
 
 from imgconv.batch.destinations import destination_for
-from imgconv.batch.protection import identified, inputs_of
-from imgconv.batch.sources import Source
+from imgconv.batch.paths import identified
+from imgconv.batch.sources import Source, inputs_of
 from imgconv.batch.urls import Url, parse_path
 from imgconv.errors import UsageError
 

@@ -10,7 +10,7 @@ from browser import Page, browsing
 from command import SAMPLES
 from firefox import browsing_in_firefox
 
-from imgconv.batch.inputs import first_image
+from imgconv.batch.sources import first_image
 from imgconv.filters.color import max_value_of
 from imgconv.images import Raster, Request
 from imgconv.images.metadata.transfer import gamma, of_cicp

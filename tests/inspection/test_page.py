@@ -14,7 +14,7 @@ import pytest
 from command import PHOTO, SAMPLES, imgconv, refused
 
 import imgconv as api
-from imgconv.batch.inputs import first_image
+from imgconv.batch.sources import first_image
 from imgconv.errors import DoesNotFit, UsageError
 from imgconv.images import Raster, Request
 from imgconv.inspection.page import bundle, explanation_page
