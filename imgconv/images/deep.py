@@ -47,11 +47,20 @@ def _jpeg(file: BinaryIO, request: Request) -> Decoder | None:
     image = plugins.open_image(BytesIO(data), "jpeg")
     if image.mode not in ("L", "RGB"):
         raise ImageError(f"jpeg images of {image.mode} and {bits} bits are not supported; convert them to RGB")
-
+    if marker == jpeg.LOSSLESS and _is_transformed(image):
+        raise ImageError("lossless jpeg images in YCbCr are not supported; convert them to .png")
     form = _Form("uint8" if bits <= 8 else "uint16", len(image.getbands()), alpha=False)
     return _whole_file(
         "jpeg", file, form, request, lambda data, _: white_is_white(jpeg_samples(data, salvage=request.salvage), bits), image=image
     )
+
+
+def _is_transformed(image: Any) -> bool:
+    """Return whether a JPEG without loss has other colours than RGB, which libjpeg takes its components for."""
+    steps = {layer[1:3] for layer in image.layer}
+    is_by_ffmpeg = image.info.get("comment", b"").startswith(b"Lavc")  # it marks neither YCbCr nor its differences of colours
+    declares = "jfif" in image.info or image.info.get("adobe_transform", 0) != 0
+    return image.mode == "RGB" and (declares or is_by_ffmpeg or len(steps) > 1)
 
 
 def jpeg_samples(data: bytes, *, salvage: bool = False) -> NDArray[Any]:

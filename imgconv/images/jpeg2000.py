@@ -6,7 +6,7 @@ of the format: ICC profile, resolution, EXIF, XMP, IPTC and GeoTIFF keys.
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from io import BytesIO
 from math import ceil, log10
@@ -29,6 +29,7 @@ _IS_COLOUR, _IS_ALPHA, _IS_PREMULTIPLIED = 0, 1, 2  # kinds of components
 _ENUMERATED, _PROFILES = b"\1", (b"\2", b"\3")  # methods of a colour specification
 _PROFILE_SPACE = slice(3 + 16, 3 + 20)  # the colours of an ICC profile, after method, precedence and approximation
 _FULL_SIZE = (1, 1)
+_SUBSAMPLED = [[_FULL_SIZE, step, step] for step in ((2, 1), (2, 2))]  # distances of samples of YCbCr that OpenJPEG converts
 _MOST_COMPONENTS = 16384
 _PART_HEAD = 12  # bytes
 _TILE_PART, _END = b"\xff\x90", b"\xff\xd9"
@@ -47,7 +48,8 @@ _LARGEST = 65535
 class Layout:
     """Depth of the components and of the pixels: `bits`, `signed`, whether all components have the same, and the colour space.
 
-    `in_order` means that the components are red, green, blue (or grey) and alpha, as Pillow takes them whatever the file declares.
+    `in_order` means that the components are red, green, blue (or grey) and alpha, as Pillow takes them whatever the file declares, and
+    `full_size` that each has a sample for every pixel: Pillow shifts the others where a tile has an odd size.
     """
 
     components: int
@@ -56,11 +58,12 @@ class Layout:
     uniform: bool
     space: int | None
     in_order: bool = True
+    full_size: bool = True
 
     @property
     def is_plain(self) -> bool:
         """Whether Pillow reads the image correctly."""
-        return self.uniform and self.bits == 8 and not self.signed and self.in_order
+        return self.uniform and self.bits == 8 and not self.signed and self.in_order and self.full_size
 
     @property
     def colours(self) -> int:
@@ -90,7 +93,7 @@ def read_layout(file: BinaryIO) -> Layout:
     if not depths:
         raise DamageError("it has no components")
     bits, signed = depths[0]
-    layout = Layout(len(depths), bits, signed, len(set(depths)) == 1, space, in_order)
+    layout = Layout(len(depths), bits, signed, len(set(depths)) == 1, space, in_order, set(steps) == {_FULL_SIZE})
     _check(layout, steps)
     return layout
 
@@ -140,15 +143,15 @@ def check_complete(data: bytes) -> None:
         raise TruncatedError
 
 
-def _components(file: BinaryIO) -> tuple[list[tuple[int, bool]], set[tuple[int, int]]]:
-    """Return bits and sign of each component, and the distances of their samples."""
+def _components(file: BinaryIO) -> tuple[list[tuple[int, bool]], list[tuple[int, int]]]:
+    """Return bits and sign of each component, and the distances of its samples."""
     head = file.read(4 + struct.calcsize(_SIZE))
     if not head.startswith(_CODESTREAM) or len(head) < 4 + struct.calcsize(_SIZE):
         raise DamageError("the image is missing")
     *_, count = struct.unpack(_SIZE, head[4:])
     data = file.read(3 * min(count, _MOST_COMPONENTS))
     triples = [data[at : at + 3] for at in range(0, len(data) - 2, 3)]
-    return [_depth(byte) for byte, _, _ in triples], {(across, down) for _, across, down in triples}
+    return [_depth(byte) for byte, _, _ in triples], [(across, down) for _, across, down in triples]
 
 
 def _depth(byte: int) -> tuple[int, bool]:
@@ -196,12 +199,13 @@ def _check_space(space: bytes) -> None:
         raise ImageError(f"jpeg2000 images with {what} are not supported; convert the image to RGB of 8 or 16 bits")
 
 
-def _check(layout: Layout, steps: set[tuple[int, int]]) -> None:
+def _check(layout: Layout, steps: list[tuple[int, int]]) -> None:
     what = None
-    if layout.space not in (None, _CMYK, _SRGB, _GREY) and not (layout.space == _SYCC and layout.is_plain):
-        what = f"in colour space {layout.space}"
-    elif not layout.is_plain and (not layout.uniform or steps != {_FULL_SIZE}):
+    is_ycbcr = layout.space in (None, _SYCC) and steps in _SUBSAMPLED and replace(layout, full_size=True).is_plain
+    if not (layout.is_plain or is_ycbcr or (layout.uniform and layout.full_size)):
         what = "whose components differ in depth or size"
+    elif layout.space not in (None, _CMYK, _SRGB, _GREY) and not (layout.space == _SYCC and (layout.is_plain or is_ycbcr)):
+        what = f"in colour space {layout.space}"
     elif layout.bits > 24:
         what = f"of {layout.bits} bits"
     elif layout.components > layout.colours + 1 or (layout.space in (_SRGB, _GREY) and (layout.space == _GREY) != (layout.colours == 1)):

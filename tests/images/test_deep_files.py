@@ -1,5 +1,6 @@
 """JPEG 2000 and AVIF of every depth, sign and colour space, with their boxes anywhere: white is white, nothing is narrowed."""
 
+import base64
 import io
 import struct
 
@@ -13,6 +14,13 @@ from imgconv.errors import ImageError
 from imgconv.images.modes import rgb_of_cmyk
 
 SIZE = (20, 31)
+HALF_CHROMA = (
+    b"AAAADGpQICANCocKAAAAFGZ0eXBqcDIgAAAAAGpwMiAAAAAtanAyaAAAABZpaGRyAAAACwAAAA8AAwcHAAAAAAAPY29scgEAAAAAABIAAAE6anAyY/9P/1EA"
+    b"LwAAAAAADwAAAAsAAAAAAAAAAAAAAgAAAAIAAAAAAAAAAAAAAwcBAQcCAgcCAv9SAA0BAgABAAAEBAAAiP9cAAVCQAD/ZAAlAAFDcmVhdGVkIGJ5IE9wZW5K"
+    b"UEVHIHZlcnNpb24gMi41LjD/kAAKAAAAAADAAAH/k8fTXYl7Q96Qk0LVdPBaAHD1vBYyxZ3VJ8lhyDW1xhcZiXqVYB+Xr2CFqsGPrgyOet9yKmh5Peggsk1U"
+    b"yIMm55BJ6XBMKmmkFJOczuXrh9/vz9p3G65lvdVUkbapy8zgf8+smDkapmVUMQnyeTWDlI1WbpfKZNu3kF3HOl3uDcvSb2DMSM0biYc3z7CYNe8bNEXMvHsL"
+    b"6HMrFvnyafkHt74akT2rUY0uBD9YCsVdUfaZR9//2Q=="
+)
 
 
 def samples(bits, channels, seed=0):
@@ -131,6 +139,24 @@ def test_colours_of_jpeg2000_that_a_profile_or_another_method_defines(colour, ma
             read(file)
     else:
         np.testing.assert_allclose(read(file)[1][0].pixels, scaled(values, bits), rtol=0, atol=1)
+
+
+def test_chroma_of_jpeg2000_at_half_size_in_a_tile_of_odd_size():
+    """Pillow shifts it. libvips made the file, of 15x11 pixels with steps of 5 or 6 levels; it spoils the last row and column."""
+    (frame,) = read(base64.b64decode(HALF_CHROMA))[1]
+    y, x = np.mgrid[:10, :14]
+    assert frame.pixels.shape == (11, 15, 3)
+    assert np.abs(frame.pixels[:10, :14] - np.stack([100 + 6 * y, 100 + 5 * x, 200 - 6 * y], axis=2)).max() < 12
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_components_of_jpeg2000_that_are_all_smaller_than_the_image_are_refused(step):
+    data = bytearray(imagecodecs.jpeg2k_encode(np.zeros((8, 8, 3), np.uint8), codecformat="j2k", reversible=True))
+    struct.pack_into(">II", data, 8, 8 * step, 8 * step)
+    for place in range(42, 51, 3):
+        data[place + 1 : place + 3] = step, step
+    with pytest.raises(ImageError, match="differ in depth or size"):
+        read(bytes(data))
 
 
 def test_half_a_jpeg2000_with_its_lengths_right_is_an_error():
@@ -288,3 +314,16 @@ def test_other_kinds_of_jpeg_are_not_supported_and_never_damaged(marker):
     data = saved(Image.new("L", (9, 9)), "JPEG")
     with pytest.raises(ImageError, match="not supported"):
         read(data.replace(b"\xff\xc0", bytes([0xFF, marker])))
+
+
+@pytest.mark.parametrize(
+    "segment", [b"\xff\xe0\x00\x10JFIF\0\1\1\0\0\1\0\1\0\0", b"\xff\xee\x00\x0eAdobe\0d\0\0\0\0\1", b"\xff\xfe\x00\x06Lavc"]
+)
+def test_a_jpeg_without_loss_is_rgb_or_refused(segment):
+    values = samples(8, 3)
+    data = imagecodecs.jpeg8_encode(values, lossless=True)
+    adobe = b"\xff\xee\x00\x0eAdobe\0d\0\0\0\0\0"
+    assert data[2:].startswith(adobe)
+    np.testing.assert_array_equal(read(data)[1][0].pixels, values)
+    with pytest.raises(ImageError, match="YCbCr"):
+        read(data[:2] + segment + data[2 + len(adobe) :])
