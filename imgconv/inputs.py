@@ -53,11 +53,11 @@ class Inputs:
             if name is not None:
                 raise UsageError(f"output {output} is inside the input {name}; choose another place with {option}")
 
-    def refuse_folder(self, output: Hashable, option: str = "-o") -> None:
+    def refuse_folder(self, output: Hashable) -> None:
         """Raise UsageError as `refuse`, and where the folder `output`, which is replaced as a whole, holds an input."""
-        self.refuse(output, option)
+        self.refuse(output)
         if name := self.below(output):
-            raise UsageError(f"output {output} holds the input {name}; choose another name with {option}")
+            raise UsageError(f"output {output} holds the input {name}; choose another name with -o")
 
     def below(self, folder: Hashable) -> str | None:
         """Return the name of an input in a folder; None without one."""

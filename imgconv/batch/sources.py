@@ -106,11 +106,11 @@ def only_file(name: str) -> str:
     return str(matches[0]) if matches else name
 
 
-def inputs_of(sources: Iterable[Source], others: Iterable[Path] = (), *, reads_stdin: bool = False) -> Inputs:
+def inputs_of(sources: Iterable[Source], others: Iterable[Path] = ()) -> Inputs:
     """Return the files of sources, and other files that a command reads."""
     sources = tuple(sources)
     files = (paths.identified(source.path) for source in sources if source.path is not None)
-    return Inputs((*files, *others), reads_stdin=reads_stdin or any(source.path is None for source in sources))
+    return Inputs((*files, *others), reads_stdin=any(source.path is None for source in sources))
 
 
 def first_image(name: str, request: Request) -> Raster:

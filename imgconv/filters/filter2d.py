@@ -56,7 +56,12 @@ class Output(NamedTuple):
 
 
 class FilterArguments(NamedTuple):
-    """The arguments of `filter_image` but for the number of threads."""
+    """The arguments of `filter_image` but for the number of threads.
+
+    `pixels` are uint8, uint16, float32 or float64. `alpha` says what the last channel is: with `none` a colour like the others; with
+    `keep` alpha, of which the values under the kernel's anchor are copied; with `filter` alpha that weighs the colours and is filtered
+    with them.
+    """
 
     pixels: Array
     kernels: Sequence[FilterKernel]
@@ -69,31 +74,13 @@ class FilterArguments(NamedTuple):
     premultiplied: bool = False
 
 
-def filter_image(
-    pixels: Array,
-    kernels: Sequence[FilterKernel],
-    window: Window,
-    border: Border,
-    output: Output,
-    *,
-    combination: Combination | None = None,
-    alpha: AlphaChannel = "none",
-    flip: bool = False,
-    threads: int | None = None,
-) -> Array:
+def filter_image(arguments: FilterArguments, threads: int | None = None) -> Array:
     """One map (h_out, w_out, C) of an image (H, W, C): its correlation with one kernel, or with several that are combined.
 
-    `pixels` are uint8, uint16, float32 or float64. `alpha` says what the last channel is: with `none` a colour like the others; with
-    `keep` alpha, of which the values under the kernel's anchor are copied; with `filter` alpha that weighs the colours and is filtered
-    with them. The result has the dtype of `pixels`; unrounded results and those of range `raw` are float32, unrounded ones of float64 are
-    float64. Kernels with (C, kh, kw) taps give one channel. Raises DoesNotFit where the border's constant is not a level of whole-number
-    pixels.
+    The result has the dtype of `pixels`; unrounded results and those of range `raw` are float32, unrounded ones of float64 are float64.
+    Kernels with (C, kh, kw) taps give one channel. Long rows are padded and filtered strip by strip where one does not depend on others.
+    Raises DoesNotFit where the border's constant is not a level of whole-number pixels.
     """
-    return filter_whole(FilterArguments(pixels, kernels, window, border, output, combination or Combination(), alpha, flip), threads)
-
-
-def filter_whole(arguments: FilterArguments, threads: int | None) -> Array:
-    """The map of a whole image, whose long rows are padded and filtered strip by strip where one does not depend on others."""
     whole = ImageFilter(*arguments)
     parts = in_strips(arguments, lambda strip, _: (ImageFilter(*strip).run(threads),), whole)
     return parts[0] if parts else whole.run(threads)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from imgconv.arrays import Array
 from imgconv.filters.alpha import straight
 from imgconv.filters.color import luma, max_value_of
-from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output, filter_whole
+from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output, filter_image
 from imgconv.filters.output_range import Combination
 from imgconv.filters.parts import Part
 from imgconv.filters.weights import anchor_of
@@ -120,7 +120,7 @@ def prepare(image: Raster, grey: bool, keep_alpha: bool, threads: int | None) ->
 def _filtered(prepared: Raster, step: Filter, plan: MapPlan, floats: bool, threads: int | None) -> Raster:
     arguments = _filter_arguments(prepared, step, plan, floats)
     if prepared.valid is None:
-        return replace(prepared, pixels=filter_whole(arguments, threads), premultiplied=False)
+        return replace(prepared, pixels=filter_image(arguments, threads), premultiplied=False)
     from imgconv.filters.missing import filter_missing
 
     pixels, valid = filter_missing(prepared.valid, step.rule, arguments, threads)

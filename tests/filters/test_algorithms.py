@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from imgconv.filters import filter2d as images
 from imgconv.filters.algorithms import algorithm_of
-from imgconv.filters.filter2d import Output, filter_image
+from imgconv.filters.filter2d import FilterArguments, Output, filter_image
 from imgconv.filters.output_range import to_pixels
 from imgconv.filters.separable import factors
 from imgconv.filters.weights import Weights
@@ -34,7 +34,7 @@ def image(height, width, channels, dtype=np.uint8):
 
 def filtered(pixels, kernel, *, stride=1, dilation=1, output=None, threads=None, mode="reflect"):
     window = Window.of(kernel.taps.shape, stride, "same", dilation)
-    return filter_image(pixels, [kernel], window, Border.of(mode), output or Output(), threads=threads)
+    return filter_image(FilterArguments(pixels, [kernel], window, Border.of(mode), output or Output()), threads)
 
 
 @pytest.mark.parametrize("name, taps", [*WHOLE.items(), *REAL.items()])

@@ -7,7 +7,7 @@ import oracle_image as oracle
 import pytest
 from algorithm_kernels import Kernel
 
-from imgconv.filters.filter2d import Output, filter_image
+from imgconv.filters.filter2d import FilterArguments, Output, filter_image
 from imgconv.modes import Range
 from imgconv.window import Window
 from imgconv.windows.borders import Border
@@ -29,9 +29,9 @@ def pixels(dtype, channels=4, height=12, width=15):
     return image
 
 
-def filtered(image, kernel, *, stride=1, output=None, **rest):
+def filtered(image, kernel, *, stride=1, output=None, threads=None, **rest):
     window = Window.of(kernel.taps.shape, stride, "valid")
-    return filter_image(image, [kernel], window, Border.of("replicate"), output or Output(), **rest)
+    return filter_image(FilterArguments(image, [kernel], window, Border.of("replicate"), output or Output(), **rest), threads)
 
 
 def half_even(value, largest):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imgconv.filters import filter2d
-from imgconv.filters.filter2d import Output, filter_image
+from imgconv.filters.filter2d import FilterArguments, Output, filter_image
 from imgconv.filters.output_range import Combination, combine
 from imgconv.modes import CombineMode, Range
 from imgconv.window import Window
@@ -26,9 +26,9 @@ def image(height, width, channels, dtype=np.uint8):
     return RNG.integers(0, np.iinfo(dtype).max, (height, width, channels), dtype=dtype, endpoint=True)
 
 
-def filtered(pixels, kernel, *, stride=1, padding="same", dilation=1, mode="replicate", output=None, **rest):
+def filtered(pixels, kernel, *, stride=1, padding="same", dilation=1, mode="replicate", output=None, threads=None, **rest):
     window = Window.of(kernel.taps.shape[-2:], stride, padding, dilation)
-    return filter_image(pixels, [kernel], window, Border.of(mode), output or Output(), **rest)
+    return filter_image(FilterArguments(pixels, [kernel], window, Border.of(mode), output or Output(), **rest), threads)
 
 
 @examples(60)
@@ -199,9 +199,8 @@ def test_combined_whole_maps_are_exact_however_large(name, scale, dtype):
     combined = {"max": lambda: np.maximum.reduce(maps), "sum": lambda: sum(maps), "hypot": lambda: sum(m * m for m in maps)}[name]()
     expected = np.sqrt(combined.astype(float)) if name == "hypot" else combined.astype(float)
     kernels = [Kernel(t, offset=0.0) for t in taps]
-    got = filter_image(
-        pixels, kernels, Window.of(3, 1, "same"), Border.of("replicate"), Output(Range.abs), combination=Combination(CombineMode(name))
-    )
+    window, combination = Window.of(3, 1, "same"), Combination(CombineMode(name))
+    got = filter_image(FilterArguments(pixels, kernels, window, Border.of("replicate"), Output(Range.abs), combination))
     assert np.array_equal(got, oracle.to_pixels(expected, dtype))
 
 
@@ -209,9 +208,8 @@ def test_a_combined_bank_is_exact():
     pixels = image(21, 34, 1)
     x, y = np.array([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]]), np.array([[-1.0, -2, -1], [0, 0, 0], [1, 2, 1]])
     window = Window.of(3, 1, "same")
-    got = filter_image(
-        pixels, [Kernel(x), Kernel(y)], window, Border.of("replicate"), Output(Range.abs), combination=Combination(CombineMode.hypot)
-    )
+    combination = Combination(CombineMode.hypot)
+    got = filter_image(FilterArguments(pixels, [Kernel(x), Kernel(y)], window, Border.of("replicate"), Output(Range.abs), combination))
     expected = np.sqrt(oracle.correlate(pixels, x) ** 2.0 + oracle.correlate(pixels, y) ** 2.0)
     assert np.array_equal(got, oracle.to_pixels(expected, np.uint8))
 

@@ -294,4 +294,4 @@ def test_windows_without_missing_cells_are_as_without_any(taps, dtype):
     far[200 - taps.shape[0] : 205 + taps.shape[0], : 7 + taps.shape[1]] = False
     arguments = [Kernel(taps, 3.0)], Window.of(taps.shape, 1, "same"), Border.of("replicate"), Output()
     result, _ = filter_missing(valid, MissingRule(), pixels * valid, *arguments)
-    np.testing.assert_array_equal(result[far], filter_image(pixels, *arguments)[far])
+    np.testing.assert_array_equal(result[far], filter_image(FilterArguments(pixels, *arguments))[far])
