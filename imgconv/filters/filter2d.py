@@ -24,12 +24,11 @@ from imgconv.filters.output_range import (
     to_values,
     with_range,
 )
-from imgconv.filters.parts import Part
 from imgconv.filters.weights import FLOAT32_EXACT, FilterKernel, Weights, anchor_of, pads_of
 from imgconv.loops.filters import copy_alpha
 from imgconv.modes import CombineMode, PaddingMode, Range
 from imgconv.window import Window
-from imgconv.windows.borders import Border, PaddedRows, elements, values_at
+from imgconv.windows.borders import Border, PaddedRows, Part, elements, values_at
 from imgconv.windows.planes import Strip, join_strips, strips
 
 if TYPE_CHECKING:

@@ -17,12 +17,11 @@ from imgconv.filters.algorithms import Correlator, correlator
 from imgconv.filters.filter2d import BAND_BYTES, FilterArguments, ImageFilter, Output, in_strips, summed_dtype
 from imgconv.filters.normalisation import MaskRows, MissingCells, Normaliser, Placed, is_zero_sum
 from imgconv.filters.output_range import to_pixels
-from imgconv.filters.parts import Part
 from imgconv.filters.valid_cells import Valid, all_of, for_channels, narrowed, repeated, without_missing
 from imgconv.filters.weights import FilterKernel, Taps, Weights, anchor_of, pads_of
 from imgconv.modes import MissingMode, MissingRule, Range
 from imgconv.window import Window
-from imgconv.windows.borders import Border
+from imgconv.windows.borders import Border, Part
 
 
 def filter_missing(valid: Valid, rule: MissingRule, arguments: FilterArguments, threads: int | None = None) -> tuple[Array, Valid]:

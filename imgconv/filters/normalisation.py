@@ -11,12 +11,11 @@ from imgconv.arrays import Array
 from imgconv.engine import compiled
 from imgconv.filters.algorithms import Correlator, correlator
 from imgconv.filters.output_range import LoopParameters, to_pixels, unchanged
-from imgconv.filters.parts import Part
 from imgconv.filters.valid_cells import SHARE_ROUNDING, Valid, without_missing
 from imgconv.filters.weights import FilterKernel, Taps, Weights, pads_of
 from imgconv.loops.filters import normalise, normalise_singly
 from imgconv.window import Window
-from imgconv.windows.borders import Border, PaddedRows
+from imgconv.windows.borders import Border, PaddedRows, Part
 
 ROUNDING = 1e-7  # of the sum of absolute taps: a smaller sum of taps is 0 within the rounding of float32 weights
 FOURIER_ROUNDING = 1e-9  # the same where no tap is negative: the rounding of transforms, which leave a rest of cells that are missing

@@ -10,12 +10,11 @@ import numpy as np
 from imgconv.arrays import AnyArray, Array, as_real_array
 from imgconv.engine.parallel import run_bands
 from imgconv.errors import DoesNotFit, UsageError
-from imgconv.filters.parts import Part
 from imgconv.filters.valid_cells import SHARE_ROUNDING, Valid, for_channels, narrowed, repeated, without_missing
 from imgconv.loops.pooling import LARGEST, SMALLEST
 from imgconv.modes import MissingMode, MissingRule, PoolMode
 from imgconv.window import Window
-from imgconv.windows.borders import Border, PaddedRows
+from imgconv.windows.borders import Border, PaddedRows, Part
 from imgconv.windows.planes import Planes, Strip, join_strips, strips
 from imgconv.windows.ranks import rank_algorithm, ranked
 from imgconv.windows.reduce import average_algorithm, averages, extremes, identity_of, valid_averages

@@ -11,7 +11,6 @@ from imgconv.filters.alpha import straight
 from imgconv.filters.color import luma, max_value_of
 from imgconv.filters.filter2d import FilterArguments, ImageFilter, Output, filter_image
 from imgconv.filters.output_range import Combination
-from imgconv.filters.parts import Part
 from imgconv.filters.weights import anchor_of
 from imgconv.images import Header, Raster, Sampling, transfer_of
 from imgconv.modes import AlphaRule, CombineMode, PoolMode, Range
@@ -19,7 +18,7 @@ from imgconv.process.alpha import blocks, over_black, straight_grey, straight_pi
 from imgconv.process.maps import Map, of_window, with_metadata
 from imgconv.recipe import Canny, Filter, MapPlan, Pool, Postprocess, Recipe, Shape
 from imgconv.window import Window
-from imgconv.windows.borders import Border
+from imgconv.windows.borders import Border, Part
 
 OVERLAY_COLOUR = (1.0, 0.0, 0.0)  # red is rare in photographs and visible on dark and light
 

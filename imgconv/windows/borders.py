@@ -121,6 +121,23 @@ class PaddedRows:
         pixels[:, across[:: len(pixel)] == CONSTANT] = pixel
 
 
+class Part(NamedTuple):
+    """Output rows `first` to `last` of an image of `height` rows, of which those from `begin` on are in memory.
+
+    Rows below 0, or beyond the height, are those that a circular border repeats.
+    """
+
+    height: int
+    begin: int
+    first: int
+    last: int
+
+    @property
+    def keywords(self) -> dict[str, int]:
+        """The keyword arguments of `PaddedRows`."""
+        return {"begin": self.begin, "height": self.height}
+
+
 def elements(columns: NDArray[np.intp], channels: int) -> NDArray[np.intp]:
     """The row elements of pixel `columns`: `channels` for each pixel."""
     spread = columns[:, None] * channels + np.arange(channels)
