@@ -13,7 +13,7 @@ import numpy as np
 
 from imgconv.api import filter, pool
 from imgconv.cli import warmup
-from imgconv.engine import cache_key, compiler
+from imgconv.engine import compiler, object_code
 from imgconv.functional.conv import conv2d, conv2d_weight
 from imgconv.functional.deform_conv import deform_conv2d
 from imgconv.functional.patches import fold, unfold
@@ -42,7 +42,7 @@ def check_machine_code(module, target):
 def main():
     """Compile every loop and print how many forms each of them has."""
     compiler.self_check()
-    forms, emit, fingerprint = Counter(), compiler.emit, cache_key.fingerprint
+    forms, emit, fingerprint = Counter(), compiler.emit, object_code.fingerprint
 
     def emit_for_all(function, signature):
         for target in TARGETS:
@@ -53,7 +53,7 @@ def main():
         forms[function.__name__] += 1
         return fingerprint(function, constants, signature)
 
-    compiler.emit, cache_key.fingerprint = emit_for_all, counted
+    compiler.emit, object_code.fingerprint = emit_for_all, counted
     warmup.command(quiet=True)
     maps, weight = np.ones((1, 2, 9, 9), np.float32), np.ones((2, 2, 3, 3), np.float32)
     holes = np.ma.masked_less(np.arange(243, dtype=np.float32).reshape(9, 9, 3), 15)

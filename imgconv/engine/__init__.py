@@ -1,1 +1,1 @@
-"""Compile loops (`compiled`, `compiler`, `cache`, `cache_key`), run them on threads (`parallel`) and choose algorithms (`dispatch`)."""
+"""Compile loops (`compiled`, `compiler`, `object_code`, `cache`), run them on threads (`parallel`) and choose algorithms (`dispatch`)."""

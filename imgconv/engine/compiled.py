@@ -79,7 +79,7 @@ def problems() -> tuple[str, ...]:
 
 
 class _Compiled(Protocol):
-    """One compiled form of a loop. A call takes a word for each of its arguments (see `llvm`), and the arguments."""
+    """One compiled form of a loop. A call takes a word for each of its arguments (see `object_code`), and the arguments."""
 
     def __call__(self, words: Sequence[int], arguments: tuple[Any, ...]) -> None: ...
 
@@ -120,9 +120,9 @@ class _Loop:
     def _load(self, signature: Signature) -> _Compiled:
         fingerprint = None
         try:
-            from imgconv.engine import cache_key
+            from imgconv.engine import object_code
 
-            fingerprint = cache_key.fingerprint(self._source, self._constants, signature)
+            fingerprint = object_code.fingerprint(self._source, self._constants, signature)
             if (cached := self._cached(signature, fingerprint)) is not None:
                 return cached
         except UNEXPECTED as error:
@@ -138,19 +138,19 @@ class _Loop:
             return self._compile(signature, fingerprint)
 
     def _cached(self, signature: Signature, fingerprint: bytes) -> _Compiled | None:
-        from imgconv.engine import llvm
+        from imgconv.engine import object_code
 
         body = cache.read(self._source.__name__, fingerprint)
-        return None if body is None else llvm.link(llvm.Code.unpack(body), self._source.__name__, len(signature))
+        return None if body is None else object_code.link(object_code.Code.unpack(body), self._source.__name__, len(signature))
 
     def _compile(self, signature: Signature, fingerprint: bytes | None) -> _Compiled:
         """New object code, cached under `fingerprint`; Numba's own compiled function where there can be no object code."""
-        from imgconv.engine import cache_key, compiler, llvm
+        from imgconv.engine import compiler, object_code
 
         _compiling.loops += 1
         try:
             code = compiler.emit(self._function, signature)
-            linked = llvm.link(code, self._source.__name__, len(signature))
+            linked = object_code.link(code, self._source.__name__, len(signature))
             compiler.self_check()
         except UNEXPECTED as error:
             self._note(error)
@@ -158,7 +158,7 @@ class _Loop:
             return lambda words, arguments: dispatcher(*arguments)
         if fingerprint is not None:
             try:  # with the settings that Numba was imported with
-                fingerprint = cache_key.fingerprint(self._source, self._constants, signature)
+                fingerprint = object_code.fingerprint(self._source, self._constants, signature)
                 cache.write(self._source.__name__, fingerprint, code.pack())
             except OSError as error:
                 self._note(error)
@@ -214,9 +214,9 @@ def _instance(function: Function, constants: dict[str, int]) -> Function:
 
 def _import_linker() -> None:
     with forks.lock(), suppress(MemoryError, SystemError, *UNEXPECTED):  # a thread that needs a loop meets the same error, and reports it
-        from imgconv.engine import cache_key, llvm  # noqa: F401
+        from imgconv.engine import object_code
 
-        llvm.target()
+        object_code.target()
 
 
 _loops: dict[tuple[object, ...], Function] = {}

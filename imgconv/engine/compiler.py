@@ -1,7 +1,7 @@
 """Compile a plain Python loop to object code.
 
 Numba compiles and optimises. Its function takes arrays spread out into (owner, parent, size, itemsize, data, shape..., strides...)
-after two slots, for a result and an error. An entry that takes the words of a call (see `llvm`) is put before it, everything else is
+after two slots, for a result and an error. An entry that takes the words of a call (see `object_code`) is put before it, everything else is
 made private or removed, and LLVM emits the rest as object code. What this requires of Numba is checked here; `UnexpectedError` is
 raised where it does not hold. Only this module, `settings` and `tiles` import Numba.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 from imgconv.engine import settings
 from imgconv.engine.fallback import UnexpectedError
-from imgconv.engine.llvm import ARRAY_FIELDS, ENTRY, Code, link, target
+from imgconv.engine.object_code import ARRAY_FIELDS, ENTRY, Code, link, target
 from imgconv.engine.signature import ArrayType, Signature
 
 _ARRAY_FIELDS = ("meminfo", "parent", "nitems", "itemsize", "data", "shape", "strides")

@@ -130,7 +130,7 @@ def register_intrinsic() -> None:
 def _is_wide() -> bool:
     """Whether the processor has AVX-512: registers for 1024 bytes of sums, and for some 256 to 400 without it."""
     with forks.lock(), suppress(ImportError):  # without llvmlite, loops are Numba's own compiled functions
-        from imgconv.engine.llvm import host
+        from imgconv.engine.object_code import host
 
         return "+avx512f" in host()
     return False
@@ -140,9 +140,9 @@ def _verdict() -> bool:
     """The result of the test, cached in a file next to the loops, so that Numba is not imported for it again."""
     key = None
     with forks.lock(), suppress(*UNEXPECTED):
-        from imgconv.engine import cache_key
+        from imgconv.engine import object_code
 
-        key = cache_key.fingerprint(tile_sums, {}, Signature())
+        key = object_code.fingerprint(tile_sums, {}, Signature())
         if verdict := files.read("tile_sums", key, files.VERDICT):
             return verdict == b"usable"
     with forks.lock():

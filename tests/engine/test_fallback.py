@@ -12,7 +12,7 @@ import pytest
 from processes import environment
 
 from imgconv.engine import cache, compiled
-from imgconv.engine.llvm import ENTRY
+from imgconv.engine.object_code import ENTRY
 
 numba, llvm = import_module("numba"), import_module("llvmlite.binding")
 
@@ -116,7 +116,7 @@ KEY = """
 import sys
 import numpy as np
 from imgconv.engine.signature import Signature
-from imgconv.engine.cache_key import fingerprint
+from imgconv.engine.object_code import fingerprint
 import tiny_loops
 print(fingerprint(tiny_loops.add, {}, Signature.of((np.zeros(3),))).hex(), "numba" in sys.modules)
 """

@@ -1,4 +1,4 @@
-"""Object code in this process: the machine that it is compiled for, how it is linked, and how it is called.
+"""Object code of loops: the machine that it is compiled for, the key under which it is cached, how it is linked and how it is called.
 
 Every piece of object code has one entry, `int imgconv_loop(const int64 *words)`. Each argument is a word: a whole number itself, an array
 by the address of its object, from which the entry reads where cells, sizes and strides are. To read them in Python took 1.5 us for each
@@ -6,15 +6,23 @@ array. They are in the part of an array's object that is fixed for all programs 
 """
 
 import ctypes
+import os
 import struct
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
+from imgconv.engine import settings
+from imgconv.engine.cache import digest
 from imgconv.engine.fallback import UnexpectedError
+from imgconv.engine.signature import Signature
 from imgconv.system import require_address_space
 
 ENTRY = "imgconv_loop"
@@ -86,6 +94,19 @@ def link(code: Code, name: str, words: int) -> LinkedCode:
     return LinkedCode(engine, address, name, words)
 
 
+def fingerprint(function: Callable[..., None], constants: Mapping[str, int], signature: Signature) -> bytes:
+    """The key of `function` (a loop, or with `constants` a template) compiled for `signature` on this machine.
+
+    It covers the source of the function's whole module and of this package's compiler, the versions of Numba and llvmlite, Numba's
+    settings, and the CPU. Computing it does not import Numba, whose import may change the settings. Raises OSError or AttributeError
+    where a source cannot be read.
+    """
+    name = f"{function.__module__}.{function.__qualname__}"
+    texts = (name, repr(sorted(constants.items())), repr(signature), _versions(), settings.described(), host(), repr(ARRAY_FIELDS))
+    parts = (_source(function.__module__, function.__code__.co_filename), _compiler(), *(text.encode() for text in texts))
+    return digest(b"".join(len(part).to_bytes(8, "little") + part for part in parts))
+
+
 @cache
 def _check_arrays() -> None:
     """Raise UnexpectedError where the object of an array does not have its fields where object code reads them."""
@@ -94,3 +115,32 @@ def _check_arrays() -> None:
     sizes = [list((ctypes.c_int64 * 2).from_address(each)) for each in (shape, strides)] if cells == array.ctypes.data else []
     if sizes != [[2, 3], [6, 2]]:
         raise UnexpectedError("this version of NumPy does not lay out arrays as compiled loops read them")
+
+
+@cache
+def _source(module: str, file: str) -> bytes:
+    loader: Any = sys.modules[module].__loader__  # reads from a folder or from an archive
+    source: bytes = loader.get_data(file)
+    return source
+
+
+@cache
+def _compiler() -> bytes:
+    return b"".join(_source(__name__, str(Path(__file__).with_name(name))) for name in ("compiler.py", "tiles.py"))
+
+
+@cache
+def _versions() -> str:
+    return f"numba {_numba_version()}, llvmlite {llvmlite.__version__}"
+
+
+def _numba_version() -> str:
+    """The text of Numba's version file, since importlib.metadata takes 27 ms (2026-11); its version if the file is missing."""
+    spec = find_spec("numba")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        file = Path(folder, "_version.py")
+        if os.path.isfile(file):
+            return file.read_text(encoding="utf-8")
+    from importlib.metadata import version
+
+    return version("numba")
