@@ -98,7 +98,7 @@ def header_of(layout: Layout, frames: int = 1) -> Header:
 def read_layout(file: BinaryIO, request: Request) -> Layout:
     """Read one PNM header, and not a byte more, from a file or pipe.
 
-    Raises DamageError for an invalid header, ImageError for an image that is too large.
+    Raises DamageError for an invalid header, ImageError for an image that is too large or too deep.
     """
     magic = read_exactly(file, 2)
     if magic == b"P7":
@@ -115,8 +115,10 @@ def read_layout(file: BinaryIO, request: Request) -> Layout:
     else:
         raise DamageError("the signature of a PNM image is missing")
     request.check_size(layout.height, layout.width)
-    if not 1 <= layout.maxval <= 65535 or (layout.scale == 0) == (magic in (b"Pf", b"PF")):
-        raise DamageError("the maxval must be 1 to 65535, and the scale of a PFM must not be 0")
+    if layout.maxval > 65535:
+        raise ImageError(f"pnm images with a maxval of {layout.maxval} are not supported; use at most 65535")
+    if layout.maxval < 1 or (layout.scale == 0) == (magic in (b"Pf", b"PF")):
+        raise DamageError("the maxval must be at least 1, and the scale of a PFM must not be 0")
     return layout
 
 
