@@ -1,9 +1,10 @@
-"""WebP: find the chunks of an image, so that an image whose end is zeros is an error.
+"""WebP: find the chunks of an image, for what libwebp and Pillow do not see: an end of zeros, and a canvas that frames leave open.
 
 libwebp takes zeros for data of pixels, and for chunks of a kind that it does not know.
 """
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import BinaryIO
 
 from imgconv.images import damage
@@ -11,6 +12,8 @@ from imgconv.images.damage import DamageError
 
 _FRAME, _PIXELS = b"ANMF", (b"VP8 ", b"VP8L")
 _FRAME_HEAD = 16  # bytes of a frame before its chunks
+_FLAGS, _HAS_ALPHA, _IS_ANIMATED = 20, 0x10, 0x02  # the place of the flags of a file, and two of them
+_DISPOSES = 0x01  # the flag of a frame that is cleared before the next
 
 
 def canvas(file: BinaryIO) -> tuple[int, int]:
@@ -22,6 +25,31 @@ def canvas(file: BinaryIO) -> tuple[int, int]:
     lossless = head[12:16] == b"VP8L"
     bits = int.from_bytes(head[21:25] if lossless else head[26:30], "little")
     return ((bits >> 14) & 0x3FFF) + 1 if lossless else (bits >> 16) & 0x3FFF, (bits & 0x3FFF) + lossless
+
+
+def with_open_canvas(file: BinaryIO) -> BinaryIO:
+    """Return a file that says that it has alpha if its frames leave a part of the canvas open; Pillow drops alpha of which none is said."""
+    head = file.read(30)
+    file.seek(0)
+    if head[12:16] != b"VP8X" or head[_FLAGS] & _HAS_ALPHA or not head[_FLAGS] & _IS_ANIMATED:
+        return file
+    height, width = canvas(file)
+    data = file.read()
+    file.seek(0)
+    left_open: tuple[int, ...] = 0, 0, width, height  # left, top, right and bottom of what a frame has to cover
+    for name, start, stop in _chunks(data, 12, len(data)):
+        if name != _FRAME or stop < start + _FRAME_HEAD:
+            continue
+        x, y, across, down = (int.from_bytes(data[start + 3 * n : start + 3 * n + 3], "little") for n in range(4))
+        frame = 2 * x, 2 * y, 2 * x + across + 1, 2 * y + down + 1
+        if left_open and not _contains(frame, left_open):
+            return BytesIO(data[:_FLAGS] + bytes([data[_FLAGS] | _HAS_ALPHA]) + data[_FLAGS + 1 :])
+        left_open = frame if data[start + _FRAME_HEAD - 1] & _DISPOSES else ()
+    return file
+
+
+def _contains(frame: tuple[int, ...], part: tuple[int, ...]) -> bool:
+    return frame[0] <= part[0] and frame[1] <= part[1] and frame[2] >= part[2] and frame[3] >= part[3]
 
 
 def with_other_end(data: bytes) -> bytes | None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from image_files import png_chunk, read
 from moving import PALETTE, PALETTE_ALPHA, SIZE, Drawn, Kind, apng, gif, gif_rgba, png_rows, shown
+from PIL import Image
 
 from imgconv.errors import ImageError
 from imgconv.images import Encoding, Raster, encode, read_header
@@ -287,3 +288,39 @@ def test_half_a_gif_frame_is_an_error_unless_salvaged(part):
     with pytest.raises(ImageError, match="damaged gif"):
         read(data)
     np.testing.assert_array_equal(read(data, salvage=True)[1][0].pixels[:2], PALETTE[values[:2]])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_webp_shows_what_its_frames_leave_open_as_transparent(seed):
+    """Its frames are opaque, and no flag of the file says that it has alpha."""
+    random = np.random.default_rng(seed)
+    canvas, chunks, alphas = np.zeros((8, 12), np.uint8), [], []
+    for _ in range(4):
+        y, x = 2 * random.integers(0, 2, 2) if random.random() < 0.6 or not seed % 3 else (0, 0)
+        part = canvas[y:, x:] if random.random() < 0.7 else canvas[y : y + 4, x : x + 6]
+        disposes = random.random() < 0.5
+        part[:] = 255
+        alphas.append(canvas.copy())
+        places = [x // 2, y // 2, part.shape[1] - 1, part.shape[0] - 1, 100]
+        flags = bytes([disposes + 2 * random.integers(0, 2)])
+        chunks.append(riff_chunk(b"ANMF", b"".join(int(n).to_bytes(3, "little") for n in places) + flags + webp_pixels(part.shape, random)))
+        if disposes:
+            part[:] = 0
+    head = riff_chunk(b"VP8X", bytes([2, 0, 0, 0, 11, 0, 0, 7, 0, 0])) + riff_chunk(b"ANIM", bytes(6))
+    body = b"WEBP" + head + b"".join(chunks)
+    rasters = read(riff_chunk(b"RIFF", body))[1]
+    is_open = any((alpha == 0).any() for alpha in alphas)
+    assert [raster.alpha for raster in rasters] == [is_open] * 4
+    if is_open:
+        assert all(np.array_equal(raster.pixels[..., -1], alpha) for raster, alpha in zip(rasters, alphas, strict=True))
+
+
+def riff_chunk(name, data):
+    return name + len(data).to_bytes(4, "little") + data + bytes(len(data) % 2)
+
+
+def webp_pixels(size, random):
+    """The chunk of an opaque image."""
+    file = io.BytesIO()
+    Image.fromarray(random.integers(0, 256, (*size, 3), dtype=np.uint8)).save(file, "webp", lossless=True)
+    return file.getvalue()[12:]
