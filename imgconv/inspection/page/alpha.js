@@ -1,7 +1,7 @@
 // Alpha, the last plane of maps with `alpha`: colours over black, and colours that count by their alpha, which is filtered with them.
 
 import { AXES, anchorOf } from "./geometry.js";
-import { halfEven, toLevel } from "./sums.js";
+import { halfEven, reusing, toLevel } from "./sums.js";
 
 const flat = new WeakMap();
 
@@ -60,28 +60,27 @@ export function withAlphaOf({ planes, alpha }, maps) {
 /** Colours times alpha, and alpha: float64 planes, whole numbers where the products of levels are. */
 export function premultiplied(planes, whole) {
   const alpha = planes.at(-1);
-  return planes.map((plane) => {
+  return planes.map((plane, c) => {
     if (plane === alpha) return plane;
-    const product = new Float64Array(plane.length);
+    const product = reusing(`product ${c}`)(plane.length);
     for (let i = 0; i < plane.length; i++) product[i] = whole ? Math.round(plane[i] * alpha[i]) : plane[i] * alpha[i];
     return product;
   });
 }
 
-/** The sum of alpha within what an opaque image gives, `total` being the sum of the taps; 0 where nothing is under the kernel. */
-function alphaSum(sum, total, largest) {
+/** A sum of alpha within what an opaque image gives, `total` being the sum of the taps; 0 where nothing is under the kernel. */
+export function alphaSum(sum, { total, largest }) {
   return Math.max(Math.min(Math.sign(total) * sum, largest * Math.abs(total)), 0);
 }
 
-/** A colour from its sum times alpha and the sum of alpha; null without alpha. */
-export function colourFrom(sum, sumOfAlpha, { total, divisor, largest }) {
-  const weight = alphaSum(sumOfAlpha, total, largest);
-  return weight > 0 ? (Math.abs(total) * sum) / (weight * divisor) : null;
+/** A colour from its sum times alpha and the `alphaSum`, which is not 0. */
+export function colourFrom(sum, alphas, { total, divisor }) {
+  return (Math.abs(total) * sum) / (alphas * divisor);
 }
 
-/** Alpha from its sum, by the kernel scaled to sum 1. */
-export function alphaFrom(sum, { total, largest }) {
-  return alphaSum(sum, total, largest) / Math.abs(total);
+/** Alpha from the `alphaSum`, by the kernel scaled to sum 1. */
+export function alphaFrom(alphas, { total }) {
+  return alphas / Math.abs(total);
 }
 
 /** The input cell [row, column] whose alpha an output cell has: that under the anchor of the window, or the nearest inside. */

@@ -1,13 +1,13 @@
 // The filter of `imgconv edge` and `imgconv filter`: from pixels to pixels, whole maps and single cells.
 
-import { alphaFrom, alphaPixels, cellUnderAnchor, colourFrom, coloursOf, isAlpha, keptAlpha, premultiplied } from "./alpha.js";
+import { alphaFrom, alphaPixels, alphaSum, cellUnderAnchor, colourFrom, coloursOf, isAlpha, keptAlpha, premultiplied } from "./alpha.js";
 import { pointwise } from "./elementwise.js";
 import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positionsOf, sizeFormulas } from "./geometry.js";
 import { flipped, wholeTaps } from "./kernels.js";
 import { fromLight, toLight } from "./light.js";
 import { hide, isMissing, isZeroSum, missingStage, normalise, sumStages, underAnchor, withoutMissing, withReason } from "./missing.js";
 import { number } from "./numbers.js";
-import { addProduct, extremes, padded, paddedType, toLevel } from "./sums.js";
+import { addProduct, extremes, padded, paddedType, reusing, toLevel } from "./sums.js";
 
 /** How the maps of a bank become one: what the values of a map add to `all`, and the arithmetic as text. */
 const COMBINED = {
@@ -96,12 +96,13 @@ export class Filter {
       const known = new Map(); // padded planes, which most kernels of a bank share
       const around = (plane, size, pads) => {
         const key = `${source.indexOf(plane)} ${pads}`;
-        if (!known.has(key)) known.set(key, padded(plane, size, pads, border, paddedType(plane, border)));
+        const Type = paddedType(plane, border);
+        if (!known.has(key)) known.set(key, padded(plane, size, pads, border, Type, reusing(`padded ${known.size}`, Type)));
         return known.get(key);
       };
       const sumsOf = (kernel, sums) => this.#sums(kernel, own(source), around, input, cells, valid?.[c], sums);
-      const length = height * width;
-      return filtersAlpha ? sumsOf(this.kernels[0], new Float64Array(length)) : this.#combined(sumsOf, length, input);
+      const sums = reusing(`sums ${c}`)(height * width);
+      return filtersAlpha ? sumsOf(this.kernels[0], sums.fill(0)) : this.#combined(sumsOf, sums, input);
     });
     if (filtersAlpha) this.#divideByAlpha(values, input);
     const stretch = this.arithmetic.stretched ? stretchOf(coloursOf({ ...input, planes: values }), valid) : null;
@@ -146,13 +147,11 @@ export class Filter {
     const scale = this.#scaleOf(kernel, input);
     const more = addedBy(kernel, input);
     const alphas = values.at(-1);
+    for (let i = 0; i < alphas.length; i++) alphas[i] = alphaSum(alphas[i], scale);
     for (const plane of values.slice(0, -1)) {
-      for (let i = 0; i < plane.length; i++) {
-        const colour = colourFrom(plane[i], alphas[i], scale);
-        plane[i] = colour === null ? 0 : colour + more;
-      }
+      for (let i = 0; i < plane.length; i++) plane[i] = alphas[i] > 0 ? colourFrom(plane[i], alphas[i], scale) + more : 0;
     }
-    values[values.length - 1] = alphas.map((sum) => alphaFrom(sum, scale));
+    for (let i = 0; i < alphas.length; i++) alphas[i] = alphaFrom(alphas[i], scale);
   }
 
   /** What turns sums of products with alpha into colours and alpha. */
@@ -161,9 +160,9 @@ export class Filter {
     return { total: planes.flat(2).reduce((sum, tap) => sum + tap, 0), divisor, largest };
   }
 
-  /** The sums of each kernel with its divisor and offset, combined. */
-  #combined(sumsOf, length, input) {
-    const sums = new Float64Array(length);
+  /** The sums of each kernel with its divisor and offset, combined; `sums` is memory for them. */
+  #combined(sumsOf, sums, input) {
+    const { length } = sums;
     const mapOf = (kernel) => {
       const { divisor } = this.weights(kernel, input.largest);
       const more = addedBy(kernel, input);
@@ -258,17 +257,17 @@ export class Filter {
     const filtersAlpha = this.#filtersAlpha(input);
     const scale = this.#scaleOf(kernel, input);
     if (isAlpha(input, c)) {
-      step("share", `${number(value)} / ${number(scale.total)}`, alphaFrom(value, scale));
+      step("share", `${number(value)} / ${number(scale.total)}`, alphaFrom(alphaSum(value, scale), scale));
       return { parts, stages, value };
     }
     const { divisor } = scale;
     if (divisor !== 1) step("divisor", `${number(value)} / ${number(divisor)}`, value / divisor);
     if (filtersAlpha) {
       const sumOf = (channel) => sumStages(this.#parts(kernel, input, channel, at, 1), input).at(-1).value; // without rounding
-      const alphas = sumOf(input.planes.length - 1);
-      const colour = colourFrom(sumOf(c), alphas, scale);
-      step("alpha", `${number(value)} / ${number(alphaFrom(alphas, scale) / input.largest)} opaque`, colour ?? 0);
-      if (colour === null) return { parts, stages, value };
+      const alphas = alphaSum(sumOf(input.planes.length - 1), scale);
+      const colour = alphas > 0 ? colourFrom(sumOf(c), alphas, scale) : 0;
+      step("alpha", `${number(value)} / ${number(alphaFrom(alphas, scale) / input.largest)} opaque`, colour);
+      if (!(alphas > 0)) return { parts, stages, value };
     }
     const more = kernel.offset * input.level;
     if (more) step("offset", `${number(value)} + ${number(more)}`, value + more);

@@ -4,7 +4,8 @@ import { AXES, Misfit, checkBorder, fieldOf, outputSize, padsOf, patchOf, positi
 import { flipped } from "./kernels.js";
 import { hide, isMissing, normalise, sumStages, underAnchor, validOf, withoutMissing, withReason, withValue } from "./missing.js";
 import { counted, number } from "./numbers.js";
-import { addCorrelation, addTaps, float32, padded, reusing } from "./sums.js";
+import { addCorrelation, float32, padded, reusing } from "./sums.js";
+import { addTaps } from "./taps.js";
 
 /** Float32 maps as the result of a step on `input`. */
 export function mapsOf(input, planes, [height, width], names) {

@@ -4,7 +4,7 @@ import { AXES, Misfit, NO_PADS, checkBorder, fieldOf, outputSize, padsOf, patchO
 import { enoughCells, hide, inverted, isMissing, missingStage, missingUnder, validStage, withValue } from "./missing.js";
 import { number } from "./numbers.js";
 import { NO_LEVEL, rankWindows } from "./ranks.js";
-import { allFinite, padded, reduceWindows, subtract, toLevel } from "./sums.js";
+import { allFinite, padded, reduceWindows, reusing, subtract, toLevel } from "./sums.js";
 
 const MOST_LISTED = 25;
 const MOST_KEPT = 4000; // windows whose gradients are kept
@@ -96,17 +96,21 @@ export class Pool {
       const values = this.#values(plane, input.valid?.[c], counts, lost?.[c], ...sizes);
       const isSelection = !averages && (plane instanceof Uint8Array || plane instanceof Uint16Array); // or a difference of levels
       if (rounds && !isSelection) for (let i = 0; i < values.length; i++) values[i] = toLevel(values[i], input.largest);
-      const pixels = values.constructor === plane.constructor ? values : new plane.constructor(values);
-      return hide(pixels, valid?.[c], rounds ? 0 : NaN);
+      return hide(new plane.constructor(values), valid?.[c], rounds ? 0 : NaN);
     });
     const whole = input.whole && (rounds || !averages);
     return { ...input, planes, height, width, stretch: null, whole, valid };
   }
 
+  /** The taps, and how the window moves over them. */
+  get #moves() {
+    return [this.taps, this.stride, this.dilation];
+  }
+
   /** The number of missing cells under each window. */
   #lost(valid, size, output) {
     const cells = this.#padded(inverted(valid), size, output, this.border && { mode: this.border.mode, value: 0 }, 0);
-    return reduceWindows("count", output, cells, this.taps, this.stride, this.dilation);
+    return reduceWindows("count", output, cells, ...this.#moves);
   }
 
   /**
@@ -119,16 +123,16 @@ export class Pool {
       const reach = (output[axis] - 1) * this.stride[axis] + spanOf(this.window, axis);
       return [0, Math.max(reach - before - size[axis] - after, 0)];
     });
-    const inner = padded(plane, size, pads, border ?? { mode: "constant", value }, Type);
+    const inner = padded(plane, size, pads, border ?? { mode: "constant", value }, Type, reusing("inner cells", Type));
     if (!beyond[0][1] && !beyond[1][1]) return inner;
-    return padded(inner.data, [inner.height, inner.width], beyond, { mode: "constant", value }, Type);
+    return padded(inner.data, [inner.height, inner.width], beyond, { mode: "constant", value }, Type, reusing("cells", Type));
   }
 
   /** The values of a plane under all windows, of `all` cells each, of which `lost` ones are missing. */
   #values(plane, valid, all, lost, size, output) {
     const filled = (value) => (valid ? withValue(plane, valid, value) : plane);
     const cells = (value, Type) => this.#padded(filled(value), size, output, this.border, value, Type);
-    const reduce = (kind, source) => reduceWindows(kind, output, source, this.taps, this.stride, this.dilation);
+    const reduce = (kind, source, purpose = kind) => reduceWindows(kind, output, source, ...this.#moves, reusing(purpose));
     if (this.mode === "max") return reduce("max", cells(-Infinity));
     if (this.mode === "min") return reduce("min", cells(Infinity));
     if (this.mode === "range") {
@@ -136,7 +140,7 @@ export class Pool {
       return subtract(high, reduce("min", cells(Infinity)));
     }
     if (this.mode === "median" || this.mode === "rank") {
-      const ranks = [this.taps, this.stride, this.dilation, plane.constructor, (count) => this.#index(count)];
+      const ranks = [...this.#moves, plane.constructor, (count) => this.#index(count)];
       const isByte = plane.constructor === Uint8Array; // bytes are counted as they are
       const Cells = plane.BYTES_PER_ELEMENT < 8 ? Float32Array : Float64Array; // of exact values
       const values = rankWindows(output, isByte ? cells(NO_LEVEL, Int32Array) : cells(NaN, Cells), ...ranks);
@@ -154,7 +158,7 @@ export class Pool {
     }
     if (this.mode !== "std") throw new Error(`the page has no pooling mode ${this.mode}`);
     for (let i = 0; i < source.data.length; i++) source.data[i] *= source.data[i];
-    const squares = reduce(kind, source);
+    const squares = reduce(kind, source, "squares");
     for (let i = 0; i < sums.length; i++) squares[i] = Math.sqrt(Math.max(squares[i] - (sums[i] * sums[i]) / counts[i], 0) / counts[i]);
     return squares;
   }

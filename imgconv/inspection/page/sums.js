@@ -1,6 +1,7 @@
 // Sums over whole maps: a padded copy of a plane, and its correlation with a kernel, in float64.
 
 import { AXES, sourceOf } from "./geometry.js";
+import { addWindows, overTaps, raiseToTaps } from "./taps.js";
 
 const LEAST_PRODUCT = 49; // taps for which two passes are faster than one
 const MOST_AT_ONCE = 4; // of an image that are summed at once
@@ -19,11 +20,12 @@ export function toLevel(value, largest) {
 
 const memory = {};
 
-/** A function from a length to a float64 array that holds anything, in the memory of the last one for that purpose. */
-export function reusing(purpose) {
+/** A function from a length to an array that holds anything, in the memory of the last one of that `Type` for that purpose. */
+export function reusing(purpose, Type = Float64Array) {
+  const name = `${purpose} ${Type.name}`;
   return (length) => {
-    if (!(memory[purpose]?.length >= length)) memory[purpose] = new Float64Array(length); // which takes as long as to fill it with sums
-    return memory[purpose].subarray(0, length);
+    if (!(memory[name]?.length >= length)) memory[name] = new Type(length); // which takes as long as to fill it with sums
+    return memory[name].subarray(0, length);
   };
 }
 
@@ -66,8 +68,7 @@ export function addCorrelation(sums, output, plane, taps, stride, dilation) {
     addLevels(sums, output, plane, taps, stride, dilation);
     return;
   }
-  const addsZeros = taps.flat().includes(0) && !allFinite(plane.data);
-  overTaps(addTaps, sums, output, plane, taps, stride, dilation, (tap) => tap !== 0 || addsZeros);
+  addWindows(sums, output, plane, taps, stride, dilation, allFinite(plane.data));
 }
 
 /**
@@ -77,19 +78,21 @@ export function addCorrelation(sums, output, plane, taps, stride, dilation) {
 function addLevels(sums, [hOut, wOut], { data, width }, taps, stride, dilation) {
   const parts = partsOf(largestLevel(data), taps.flat());
   if (parts === 1) {
-    overTaps(addTaps, sums, [hOut, wOut], { data: new Float64Array(data), width }, taps, stride, dilation);
+    const numbers = reusing("numbers")(data.length);
+    numbers.set(data);
+    addWindows(sums, [hOut, wOut], { data: numbers, width }, taps, stride, dilation);
     return;
   }
   const unit = 2 ** Math.floor(EXACT_BITS / parts);
   const rows = Math.ceil(hOut / parts);
-  const cells = new Float64Array(((rows - 1) * stride[0] + (taps.length - 1) * dilation[0] + 1) * width);
+  const cells = reusing("packed cells")(((rows - 1) * stride[0] + (taps.length - 1) * dilation[0] + 1) * width).fill(0);
   for (let part = parts - 1; part >= 0; part--) {
     const first = part * rows * stride[0] * width;
     const count = Math.min(cells.length, data.length - first);
     for (let n = 0; n < count; n++) cells[n] = cells[n] * unit + data[first + n];
   }
-  const packed = new Float64Array(rows * wOut);
-  overTaps(addTaps, packed, [rows, wOut], { data: cells, width }, taps, stride, dilation);
+  const packed = reusing("packed sums")(rows * wOut).fill(0);
+  addWindows(packed, [rows, wOut], { data: cells, width }, taps, stride, dilation);
   for (let first = 0; first < sums.length; first += packed.length) {
     const count = Math.min(packed.length, sums.length - first);
     for (let n = 0; n < count; n++) {
@@ -116,27 +119,6 @@ export function allFinite(plane) {
   return true;
 }
 
-/** Call `work` for every row of results, with the weights and the places of the taps that are members. */
-function overTaps(work, results, [hOut, wOut], plane, taps, stride, dilation, isMember = Boolean) {
-  const { data, width, placeOf } = byPhase(plane, stride[1]);
-  const place = (u, v) => u * dilation[0] * width + placeOf(v * dilation[1]);
-  const places = taps.flatMap((line, u) => line.flatMap((tap, v) => (isMember(tap) ? place(u, v) : [])));
-  const [weights, offsets] = [Float64Array.from(taps.flat().filter(isMember)), Int32Array.from(places)];
-  for (let i = 0; i < hOut; i++) work(results, data, i * wOut, (i + 1) * wOut, weights, offsets, i * stride[0] * width);
-}
-
-/** A plane whose rows hold every `stride`th cell from the first one, then from the second one and so on, so that windows are neighbours. */
-function byPhase({ data, width }, stride) {
-  if (stride === 1) return { data, width, placeOf: (column) => column };
-  const count = Math.ceil(width / stride);
-  const placeOf = (column) => (column % stride) * count + Math.floor(column / stride);
-  const places = Int32Array.from({ length: width }, (_, column) => placeOf(column));
-  const rows = data.length / width;
-  const out = new Float64Array(rows * count * stride);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < width; j++) out[i * count * stride + places[j]] = data[i * width + j];
-  return { data: out, width: count * stride, placeOf };
-}
-
 /** `addCorrelation` by columns and then by rows where the taps are an outer product, which takes far less time for large kernels. */
 export function addProduct(sums, output, source, taps, stride, dilation) {
   const factors = taps.length * taps[0].length >= LEAST_PRODUCT ? factorsOf(taps) : null;
@@ -144,7 +126,7 @@ export function addProduct(sums, output, source, taps, stride, dilation) {
     addCorrelation(sums, output, source, taps, stride, dilation);
     return;
   }
-  const middle = new Float64Array(output[0] * source.width);
+  const middle = reusing("middle")(output[0] * source.width).fill(0);
   const columns = factors.column.map((tap) => [tap]);
   addCorrelation(middle, [output[0], source.width], source, columns, [stride[0], 1], [dilation[0], 1]);
   addCorrelation(sums, output, { data: middle, width: source.width }, [factors.row], [1, stride[1]], [1, dilation[1]]);
@@ -166,108 +148,32 @@ function factorsOf(taps) {
   return fits ? { column: column.map((tap) => sign * tap), row } : null;
 }
 
-/** Add the products of all taps to the sums from `first` to `end`, eight sums at a time, which stay in registers. */
-export function addTaps(sums, data, first, end, weights, offsets, start) {
-  const count = weights.length;
-  let o = first | 0; // whole for the compiler too: if it saw another number here once, the loop would take twice as long
-  let j = start | 0;
-  for (; o + 8 <= end; o += 8, j += 8) {
-    let a = sums[o];
-    let b = sums[o + 1];
-    let c = sums[o + 2];
-    let d = sums[o + 3];
-    let e = sums[o + 4];
-    let f = sums[o + 5];
-    let g = sums[o + 6];
-    let h = sums[o + 7];
-    for (let n = 0; n < count; n++) {
-      const weight = weights[n];
-      const q = j + offsets[n];
-      a += weight * data[q];
-      b += weight * data[q + 1];
-      c += weight * data[q + 2];
-      d += weight * data[q + 3];
-      e += weight * data[q + 4];
-      f += weight * data[q + 5];
-      g += weight * data[q + 6];
-      h += weight * data[q + 7];
-    }
-    sums[o] = a;
-    sums[o + 1] = b;
-    sums[o + 2] = c;
-    sums[o + 3] = d;
-    sums[o + 4] = e;
-    sums[o + 5] = f;
-    sums[o + 6] = g;
-    sums[o + 7] = h;
-  }
-  for (; o < end; o++, j++) for (let n = 0; n < count; n++) sums[o] += weights[n] * data[j + offsets[n]];
-}
-
-/** Raise the values from `first` to `end` to the largest cell under a tap, eight at a time as `addTaps` does. */
-function raiseToTaps(values, data, first, end, weights, offsets, start) {
-  const count = offsets.length;
-  let o = first | 0;
-  let j = start | 0;
-  for (; o + 8 <= end; o += 8, j += 8) {
-    let a = values[o];
-    let b = values[o + 1];
-    let c = values[o + 2];
-    let d = values[o + 3];
-    let e = values[o + 4];
-    let f = values[o + 5];
-    let g = values[o + 6];
-    let h = values[o + 7];
-    for (let n = 0; n < count; n++) {
-      const q = j + offsets[n];
-      a = Math.max(a, data[q]);
-      b = Math.max(b, data[q + 1]);
-      c = Math.max(c, data[q + 2]);
-      d = Math.max(d, data[q + 3]);
-      e = Math.max(e, data[q + 4]);
-      f = Math.max(f, data[q + 5]);
-      g = Math.max(g, data[q + 6]);
-      h = Math.max(h, data[q + 7]);
-    }
-    values[o] = a;
-    values[o + 1] = b;
-    values[o + 2] = c;
-    values[o + 3] = d;
-    values[o + 4] = e;
-    values[o + 5] = f;
-    values[o + 6] = g;
-    values[o + 7] = h;
-  }
-  for (; o < end; o++, j++) for (let n = 0; n < count; n++) values[o] = Math.max(values[o], data[j + offsets[n]]);
-}
-
 /**
  * What every window of a padded plane is reduced to: its "sum", "max" or "min", or its "count", the sum of whole numbers, which is exact
- * in any order. Full windows are reduced by columns, then by rows.
+ * in any order. Full windows are reduced by columns, then by rows. `arrayOf` gives the memory of the results.
  */
-export function reduceWindows(kind, output, plane, taps, stride, dilation) {
+export function reduceWindows(kind, output, plane, taps, stride, dilation, arrayOf = (length) => new Float64Array(length)) {
   const isSliding = [...stride, ...dilation].every((cells) => cells === 1) && taps.flat().every((tap) => tap === 1);
-  if (kind === "count" && isSliding) return slidingSums(output, plane, taps.length, taps[0].length);
-  const values = new Float64Array(output[0] * output[1]);
+  const values = arrayOf(output[0] * output[1]);
+  if (kind === "count" && isSliding) return slidingSums(values, output, plane, taps.length, taps[0].length);
   if (kind === "sum" || kind === "count") {
-    addProduct(values, output, plane, taps, stride, dilation);
+    addProduct(values.fill(0), output, plane, taps, stride, dilation);
     return values;
   }
-  const cells = kind === "min" ? { ...plane, data: negated(plane.data) } : plane;
+  const cells = kind === "min" ? { ...plane, data: negated(plane.data, reusing("negated")(plane.data.length)) } : plane;
   values.fill(-Infinity);
   if (taps.flat().every(Boolean)) {
     const { width } = plane;
-    const middle = new Float64Array(output[0] * width).fill(-Infinity);
+    const middle = reusing("middle")(output[0] * width).fill(-Infinity);
     const column = taps.map(() => [1]);
     overTaps(raiseToTaps, middle, [output[0], width], cells, column, [stride[0], 1], [dilation[0], 1]);
     overTaps(raiseToTaps, values, output, { data: middle, width }, [taps[0]], [1, stride[1]], [1, dilation[1]]);
   } else overTaps(raiseToTaps, values, output, cells, taps, stride, dilation);
-  return kind === "min" ? negated(values) : values;
+  return kind === "min" ? negated(values, values) : values;
 }
 
 /** The sums under windows that move by one cell: of the sum of each column, and of each window, only the ends change. */
-function slidingSums([hOut, wOut], { data, width }, height, across) {
-  const values = new Float64Array(hOut * wOut);
+function slidingSums(values, [hOut, wOut], { data, width }, height, across) {
   const columns = new Float64Array(width);
   for (let n = 0; n < height * width; n++) columns[n % width] += data[n];
   for (let i = 0, o = 0; i < hOut; i++) {
@@ -289,8 +195,7 @@ export function subtract(values, less) {
   return values;
 }
 
-function negated(plane) {
-  const out = new Float64Array(plane.length);
+function negated(plane, out) {
   for (let i = 0; i < plane.length; i++) out[i] = -plane[i];
   return out;
 }
