@@ -3,7 +3,7 @@
 import { AXES, Misfit, fieldOf, outputSize, padsOf, positionsOf, sizeFormulas, spanOf } from "./geometry.js";
 import { Conv, mapsOf } from "./layers.js";
 import { counted, number, productsText } from "./numbers.js";
-import { addCorrelation, allFinite, float32, padded, sumOf } from "./sums.js";
+import { addCorrelation, allFinite, float32, padded, reusing, sumOf } from "./sums.js";
 
 /** Named offsets [down, across] for the tap (u, v) of a kernel of a size, of some strength in cells. */
 export const OFFSETS = {
@@ -96,7 +96,7 @@ export class Deformed {
     const moves = this.#moves(input, output);
     this.moves = moves;
     this.reach = [0, 0];
-    const sums = Array.from({ length: count }, () => new Float64Array(output[0] * output[1]));
+    const sums = Array.from({ length: count }, (_, map) => reusing(`sums ${map}`)(output[0] * output[1]).fill(0));
     const users = input.planes.map((_, c) => sums.flatMap((_, map) => this.#uses(map, c, input.planes.length)));
     const place = { size, output, pads: padsOf(this.window, size) };
     const isFixed = !Array.isArray(this.offset[0]) && !Array.isArray(this.mask?.[0]);
@@ -129,7 +129,8 @@ export class Deformed {
     const moves = Array.from({ length: this.#taps }, (_, tap) => [this.moves.down(moved + tap, 0), this.moves.across(moved + tap, 0)]);
     this.reach = AXES.map((axis) => moves.reduce((most, move) => Math.max(most, Math.abs(move[axis])), this.reach[axis]));
     const around = this.reach.map((cells) => Math.ceil(cells) + 1);
-    const wide = padded(plane, size, AXES.map((axis) => pads[axis].map((cells) => cells + around[axis])), { mode: "zeros", value: 0 });
+    const widened = AXES.map((axis) => pads[axis].map((cells) => cells + around[axis]));
+    const wide = padded(plane, size, widened, { mode: "zeros", value: 0 }, Float64Array, reusing("cells"));
     const [height, width] = AXES.map((axis) => spanOf(this.window, axis) + 2 * around[axis]);
     for (const { map, taps } of users) {
       const rows = Array.from({ length: height }, () => new Array(width).fill(0));

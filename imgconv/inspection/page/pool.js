@@ -158,7 +158,7 @@ export class Pool {
     }
     if (this.mode !== "std") throw new Error(`the page has no pooling mode ${this.mode}`);
     for (let i = 0; i < source.data.length; i++) source.data[i] *= source.data[i];
-    const squares = reduce(kind, source, "squares");
+    const squares = reduce(kind, { ...source, isFinite: undefined }, "squares"); // those of large numbers are infinite
     for (let i = 0; i < sums.length; i++) squares[i] = Math.sqrt(Math.max(squares[i] - (sums[i] * sums[i]) / counts[i], 0) / counts[i]);
     return squares;
   }

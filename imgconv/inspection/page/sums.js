@@ -68,7 +68,8 @@ export function addCorrelation(sums, output, plane, taps, stride, dilation) {
     addLevels(sums, output, plane, taps, stride, dilation);
     return;
   }
-  addWindows(sums, output, plane, taps, stride, dilation, allFinite(plane.data));
+  plane.isFinite ??= allFinite(plane.data);
+  addWindows(sums, output, plane, taps, stride, dilation, plane.isFinite);
 }
 
 /**
