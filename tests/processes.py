@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -64,13 +65,19 @@ def limited_environment(**more):
 @contextmanager
 def started(*words, **options):
     """`imgconv` with these words as a running process, which is gone when the block ends."""
-    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    process = subprocess.Popen([*IMGCONV, *map(str, words)], env=environment(), **streams)
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    options = {**streams, "preexec_fn": _heed_hangups, **options}
+    process = subprocess.Popen([*IMGCONV, *map(str, words)], env=environment(), **options)
     try:
         yield process
     finally:
         process.kill()
         process.communicate()
+
+
+def _heed_hangups():
+    """Where tests run under nohup, this process ignores them, and so would one that it starts."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def wait_for(condition, seconds=60):
