@@ -114,11 +114,15 @@ def create_part(folder: Path, inputs: Inputs, *, is_folder: bool = False) -> tup
         sweep([folder], inputs)
     while True:
         path = folder / f".{os.urandom(8).hex()}{PART_SUFFIX}"
-        with _lock:
-            if _abandoned.is_set():
-                raise ImageError("interrupted")
-            descriptor = _new_folder(path) if is_folder else _new_file(path)
-            _temporary_files.add(path)
+        try:
+            with _lock:
+                if _abandoned.is_set():
+                    raise ImageError("interrupted")
+                descriptor = _new_folder(path) if is_folder else _new_file(path)
+                _temporary_files.add(path)
+        except BaseException:  # an interrupt may come while it is made
+            _remove(path)
+            raise
         if try_lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return descriptor, path
         os.close(descriptor)  # another process swept it before it was locked

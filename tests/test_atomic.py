@@ -53,6 +53,19 @@ def test_after_an_error_the_old_file_is_whole_and_nothing_else_is_there(tmp_path
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_interrupt_while_the_temporary_file_is_made_leaves_none(tmp_path, monkeypatch):
+    opened = os.open
+
+    def interrupted(*arguments):
+        os.close(opened(*arguments))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "new.png", Inputs()):
+        raise AssertionError("it has no file")
+    assert names(tmp_path) == []
+
+
 def test_a_killed_writer_leaves_the_old_file_complete(tmp_path):
     path = tmp_path / "out.png"
     path.write_bytes(b"old")
