@@ -207,6 +207,10 @@ def test_shards_are_read_by_their_inner_chunks(tmp_path):
         np.testing.assert_array_equal(rows.read(3, 30)[..., 0], GREY[3:30])
 
 
+# the draft of version 3 that GDAL 3.6 writes
+DRAFT = '{"zarr_format": "https://purl.org/zarr/spec/protocol/core/3.0", "metadata_encoding": "", "extensions": []}'
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
@@ -217,6 +221,7 @@ def test_shards_are_read_by_their_inner_chunks(tmp_path):
         (lambda path: zarr.create_group(path), "without arrays"),
         (lambda path: [write(path, GREY, (9, 9), name=name) for name in "ab"], "group of a, b; give one of them"),
         (lambda path: (path.mkdir(), (path / "zarr.json").write_text("{")), "damaged zarr"),
+        (lambda path: (path.mkdir(), (path / "zarr.json").write_text(DRAFT)), "fields that are not supported"),
         (lambda path: (path.mkdir(), (path / ".zarray").write_text('{"zarr_format": 2}')), "damaged zarr"),
         (lambda path: zarr.create_group(path, attributes={"multiscales": [{"axes": 5}]}), "damaged zarr"),
         (lambda path: zarr.create_array(path, shape=(1 << 20, 99, 99), chunks=(9, 9, 9), dtype="u1"), "samples"),

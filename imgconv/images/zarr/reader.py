@@ -205,12 +205,16 @@ def _only_array(group: Any, store: Store, level: int | None) -> Any:
 
 
 def _opened(store: Store) -> Any:
-    """Return the array or group of a store. Raises ImageError for a folder without one."""
+    """Return the array or group of a store. Raises ImageError for a folder without one, and for metadata that zarr does not know."""
     zarr = library()
     try:
         return zarr.open(store.opened(), mode="r")
     except FileNotFoundError as error:
         raise ImageError("holds no zarr.json, .zarray or .zgroup, so it is not a Zarr array or group") from error
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise
+        raise ImageError("its metadata have fields that are not supported; write it as Zarr of version 2 or 3") from error
 
 
 def _described(array: Any, multiscale: Multiscale | None, level: int, request: Request) -> _Image:
