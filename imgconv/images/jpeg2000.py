@@ -202,9 +202,10 @@ def _check_space(space: bytes) -> None:
 def _check(layout: Layout, steps: list[tuple[int, int]]) -> None:
     what = None
     is_ycbcr = layout.space in (None, _SYCC) and steps in _SUBSAMPLED and replace(layout, full_size=True).is_plain
-    if not (layout.is_plain or is_ycbcr or (layout.uniform and layout.full_size)):
+    is_for_pillow = layout.is_plain or is_ycbcr
+    if not (is_for_pillow or (layout.uniform and layout.full_size)):
         what = "whose components differ in depth or size"
-    elif layout.space not in (None, _CMYK, _SRGB, _GREY) and not (layout.space == _SYCC and (layout.is_plain or is_ycbcr)):
+    elif layout.space not in (None, _CMYK, _SRGB, _GREY) and not (layout.space == _SYCC and is_for_pillow):
         what = f"in colour space {layout.space}"
     elif layout.bits > 24:
         what = f"of {layout.bits} bits"

@@ -37,7 +37,7 @@ def decoder(file: BinaryIO, name: str, request: Request) -> Decoder:
         request.check_size(height, width)
         if Image.MAX_IMAGE_PIXELS and height * width > 2 * Image.MAX_IMAGE_PIXELS:  # Pillow refuses it, and the program may set its limit
             raise ImageError(f"webp images of {width}x{height} pixels are not supported; convert the image to .png or .tiff")
-        file = webp.with_open_canvas(file)
+        file = webp.with_open_canvas(file, height, width)
     image = plugins.open_image(file, name)
     request.check_size(image.height, image.width)
     header = _header(image, name, file)

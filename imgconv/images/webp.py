@@ -27,13 +27,12 @@ def canvas(file: BinaryIO) -> tuple[int, int]:
     return ((bits >> 14) & 0x3FFF) + 1 if lossless else (bits >> 16) & 0x3FFF, (bits & 0x3FFF) + lossless
 
 
-def with_open_canvas(file: BinaryIO) -> BinaryIO:
+def with_open_canvas(file: BinaryIO, height: int, width: int) -> BinaryIO:
     """Return a file that says that it has alpha if its frames leave a part of the canvas open; Pillow drops alpha of which none is said."""
     head = file.read(30)
     file.seek(0)
     if head[12:16] != b"VP8X" or head[_FLAGS] & _HAS_ALPHA or not head[_FLAGS] & _IS_ANIMATED:
         return file
-    height, width = canvas(file)
     data = file.read()
     file.seek(0)
     left_open: tuple[int, ...] = 0, 0, width, height  # left, top, right and bottom of what a frame has to cover
